@@ -38,7 +38,7 @@ pub(super) struct Initiator {
 
 /// A conversation between two endpoints, as detectors see it.
 #[derive(Clone, Copy, Debug)]
-pub struct Conversation<A> {
+pub struct Conversation<'a, A> {
     /// The side that opened the conversation.
     pub initiator: A,
     /// The other side.
@@ -50,9 +50,9 @@ pub struct Conversation<A> {
     /// The responder's port; for ICMP the request's type * 256; 0 for other protocols.
     pub port: u16,
     /// The traffic from the initiator to the responder.
-    pub forward: DirectionTotals,
+    pub forward: &'a DirectionTotals,
     /// The traffic from the responder to the initiator.
-    pub reverse: DirectionTotals,
+    pub reverse: &'a DirectionTotals,
     /// True if it is known which side is the initiator. If not, it is the sender if only one side sent, else the
     /// smaller address.
     pub is_sure: bool,
@@ -60,7 +60,7 @@ pub struct Conversation<A> {
     pub outcome: Outcome,
 }
 
-impl<A: Address> Conversation<A> {
+impl<'a, A: Address> Conversation<'a, A> {
     /// Returns true if the initiator completed the opening of a TCP connection: data came both ways, or it acknowledged
     /// the SYN+ACK and nobody reset the connection. Packets with a forged source do not get so far: the SYN+ACK goes
     /// elsewhere, and an acknowledgement that guesses at it is answered with a reset (RFC 9293 section 3.10.7.4).
@@ -85,7 +85,7 @@ impl<A: Address> Conversation<A> {
     /// Returns true if both sides closed a TCP connection in order: each sent FIN.
     pub fn is_closed(&self) -> bool {
         let sent_fin = |direction: &DirectionTotals| direction.has_flags && direction.has(FIN);
-        self.proto == TCP && sent_fin(&self.forward) && sent_fin(&self.reverse)
+        self.proto == TCP && sent_fin(self.forward) && sent_fin(self.reverse)
     }
 
     /// Returns true if the initiator may have sent nothing but resets to unsolicited SYN+ACKs, although
@@ -108,10 +108,10 @@ impl<A: Address> Conversation<A> {
     pub(super) fn new(
         hosts: [A; 2],
         proto: u8,
-        unoriented: &Unoriented,
+        unoriented: &'a Unoriented,
         initiator: Initiator,
         is_sampled: bool,
-    ) -> Conversation<A> {
+    ) -> Conversation<'a, A> {
         let ([a, b], [a_port, b_port]) = (hosts, unoriented.ports);
         let [from_a, from_b] = &unoriented.directions;
         let is_larger = initiator.side == 1;
@@ -124,8 +124,8 @@ impl<A: Address> Conversation<A> {
             proto,
             sport,
             port,
-            forward: *forward,
-            reverse: *reverse,
+            forward,
+            reverse,
             is_sure: initiator.is_sure,
             outcome: outcome::<A>(proto, forward, reverse, is_sampled),
         }

@@ -231,7 +231,7 @@ impl<A: Address> Pair<A> {
                     _ => break,
                 }
             }
-            self.conversation(unoriented, answer_rate, visitor)?;
+            self.conversation(&unoriented, answer_rate, visitor)?;
         }
         self.decide(visitor)
     }
@@ -239,7 +239,7 @@ impl<A: Address> Pair<A> {
     /// Hands a conversation to `visitor`, or keeps it until its initiator is known.
     fn conversation(
         &mut self,
-        unoriented: Unoriented,
+        unoriented: &Unoriented,
         answer_rate: &mut AnswerRate,
         visitor: &mut impl Visitor,
     ) -> io::Result<()> {
@@ -254,7 +254,7 @@ impl<A: Address> Pair<A> {
             }
         }
         let Some(initiator) = unoriented.initiator::<A>(self.proto) else {
-            self.undecided.push(unoriented);
+            self.undecided.push(*unoriented);
             if self.undecided.len() == MAX_UNDECIDED {
                 self.decide(visitor)?;
             }
@@ -264,7 +264,7 @@ impl<A: Address> Pair<A> {
         visitor.conversation(&Conversation::new(
             self.hosts,
             self.proto,
-            &unoriented,
+            unoriented,
             Initiator { side: initiator, is_sure: true },
             self.is_sampled,
         ))

@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 struct Lines(Vec<String>);
 
 impl Visitor for Lines {
-    fn conversation<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
+    fn conversation<A: Address>(&mut self, conversation: &Conversation<'_, A>) -> io::Result<()> {
         let sure = if conversation.is_sure { "" } else { "? " };
         self.0.push(format!(
             "{sure}{}:{} > {}:{}/{} {:?}",
@@ -365,7 +365,7 @@ type Reference = BTreeMap<Key, [Totals; 2]>;
 struct Collected(Reference);
 
 impl Visitor for Collected {
-    fn conversation<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
+    fn conversation<A: Address>(&mut self, conversation: &Conversation<'_, A>) -> io::Result<()> {
         let totals = |direction: &DirectionTotals| Totals {
             flows: direction.flows,
             packets: direction.packets,
@@ -377,7 +377,7 @@ impl Visitor for Collected {
         };
         let initiator = (conversation.initiator.ip(), conversation.sport);
         let responder = (conversation.responder.ip(), conversation.port);
-        let [forward, reverse] = [totals(&conversation.forward), totals(&conversation.reverse)];
+        let [forward, reverse] = [totals(conversation.forward), totals(conversation.reverse)];
         let is_smaller = conversation.initiator <= conversation.responder;
         let (key, value) = if is_smaller {
             ((initiator, responder, conversation.proto), [forward, reverse])

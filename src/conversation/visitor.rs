@@ -11,5 +11,5 @@ pub trait Visitor {
     ///
     /// # Errors
     /// Writing a temporary file fails.
-    fn conversation<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()>;
+    fn conversation<A: Address>(&mut self, conversation: &Conversation<'_, A>) -> io::Result<()>;
 }

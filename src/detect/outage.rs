@@ -51,7 +51,7 @@ impl Answers {
     }
 
     /// Adds a conversation whose initiator is known, if it is an inside host.
-    pub(super) fn add<A: Address>(&mut self, site: &Site, conversation: &Conversation<A>) {
+    pub(super) fn add<A: Address>(&mut self, site: &Site, conversation: &Conversation<'_, A>) {
         let Conversation { initiator, responder, outcome, forward, .. } = *conversation;
         if matches!(outcome, Outcome::Unsolicited | Outcome::Partial)
             || site.side(initiator.ip()) != Some(Side::Inside)
@@ -120,7 +120,7 @@ impl AnswersOfPart {
 
 /// Returns true if the packets may be the answers to questions that were not exported: without flags, from a low port to
 /// one of those that clients have.
-fn may_be_answer<A: Address>(conversation: &Conversation<A>) -> bool {
+fn may_be_answer<A: Address>(conversation: &Conversation<'_, A>) -> bool {
     let Conversation { proto, port, sport, forward, reverse, .. } = conversation;
     *proto == TCP
         && !forward.has_flags

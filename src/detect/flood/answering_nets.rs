@@ -26,7 +26,7 @@ pub(super) struct AnsweringNets(HashMap<IpNet, u32, RandomState>);
 
 impl AnsweringNets {
     /// Adds a conversation.
-    pub(super) fn add<A: Address>(&mut self, site: &Site, conversation: &Conversation<A>) {
+    pub(super) fn add<A: Address>(&mut self, site: &Site, conversation: &Conversation<'_, A>) {
         let Conversation { initiator, responder, proto, forward, reverse, .. } = conversation;
         if *proto != TCP || !forward.is_present() || !reverse.is_present() {
             return;

@@ -265,7 +265,7 @@ fn clamp(count: u64) -> u32 {
 }
 
 impl Visitor for EventWriter<'_> {
-    fn conversation<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
+    fn conversation<A: Address>(&mut self, conversation: &Conversation<'_, A>) -> io::Result<()> {
         let &Conversation {
             initiator,
             responder,
@@ -338,14 +338,7 @@ impl Visitor for EventWriter<'_> {
         match outcome {
             Outcome::Productive if is_echo_flood => {
                 let ports = [port, sport];
-                self.events.push(&event(
-                    responder,
-                    initiator,
-                    &forward,
-                    EventKind::Failed,
-                    ports,
-                    0,
-                ))
+                self.events.push(&event(responder, initiator, forward, EventKind::Failed, ports, 0))
             }
             Outcome::Unanswered | Outcome::Accepted | Outcome::Rejected | Outcome::Partial
                 if (is_sure || !is_both_ways)
@@ -356,14 +349,14 @@ impl Visitor for EventWriter<'_> {
                 let may_be_reset = matches!(outcome, Outcome::Accepted | Outcome::Rejected)
                     && !forward.has_flags
                     && conversation.may_be_unsolicited();
-                of_initiator.add_sent([sport, port], &forward, may_be_reset);
+                of_initiator.add_sent([sport, port], forward, may_be_reset);
                 if proto == UDP {
-                    of_initiator.opened.add([port, sport], &DirectionTotals::NONE, &forward);
+                    of_initiator.opened.add([port, sport], &DirectionTotals::NONE, forward);
                 }
                 let bits = if outcome == Outcome::Partial { LARGE } else { 0 };
                 let ports = [port, sport];
                 let mut event =
-                    event(responder, initiator, &forward, EventKind::Failed, ports, bits);
+                    event(responder, initiator, forward, EventKind::Failed, ports, bits);
                 if may_be_reset {
                     event.flags = MAYBE_RESET;
                 }
@@ -373,20 +366,20 @@ impl Visitor for EventWriter<'_> {
             Outcome::Unsolicited => {
                 let flags = reverse.has_flags.then_some(reverse.flags);
                 let is_answer = is_answer(proto, port, sport, flags);
-                of_responder.add_sent([port, sport], &reverse, is_answer);
+                of_responder.add_sent([port, sport], reverse, is_answer);
                 if proto == UDP {
-                    of_responder.opened.add([sport, port], &DirectionTotals::NONE, &reverse);
+                    of_responder.opened.add([sport, port], &DirectionTotals::NONE, reverse);
                 }
                 let bits = if reverse.is_bare_reply() { 0 } else { LARGE };
                 let ports = [sport, port];
                 let kind = EventKind::Unsolicited;
-                let event = event(initiator, responder, &reverse, kind, ports, bits);
+                let event = event(initiator, responder, reverse, kind, ports, bits);
                 self.events.push(&event)?;
                 self.push_burst(&event, reverse.peak)
             }
             _ => {
-                of_initiator.opened.add([port, sport], &reverse, &forward);
-                of_responder.served.add([port, sport], &forward, &reverse);
+                of_initiator.opened.add([port, sport], reverse, forward);
+                of_responder.served.add([port, sport], forward, reverse);
                 let is_completed = conversation.is_completed();
                 of_initiator.opened.is_completed |= is_completed;
                 of_responder.served.is_completed |= is_completed;

@@ -95,7 +95,7 @@ impl<'a> AttemptWriter<'a> {
         self.knows_dark && self.active.lacks(&self.site.inside, host)
     }
 
-    fn is_login<A: Address>(&self, conversation: &Conversation<A>) -> bool {
+    fn is_login<A: Address>(&self, conversation: &Conversation<'_, A>) -> bool {
         let is_from_outside = || {
             self.site.side(conversation.initiator.ip()) != Some(Side::Inside)
                 && self.site.side(conversation.responder.ip()) != Some(Side::Outside)
@@ -106,7 +106,7 @@ impl<'a> AttemptWriter<'a> {
             && (LOGINS.contains(&port) || (SERVICES.contains(&port) && is_from_outside()))
     }
 
-    fn productive<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
+    fn productive<A: Address>(&mut self, conversation: &Conversation<'_, A>) -> io::Result<()> {
         let &Conversation { initiator, responder, proto, port, .. } = conversation;
         if proto == TCP
             && MAIL.contains(&port)
@@ -131,7 +131,7 @@ impl<'a> AttemptWriter<'a> {
 }
 
 impl Visitor for AttemptWriter<'_> {
-    fn conversation<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
+    fn conversation<A: Address>(&mut self, conversation: &Conversation<'_, A>) -> io::Result<()> {
         let &Conversation { responder, proto, is_sure, outcome, .. } = conversation;
         let may_be_reply = matches!(outcome, Outcome::Accepted | Outcome::Rejected)
             && conversation.may_be_unsolicited();
@@ -162,7 +162,7 @@ impl Visitor for AttemptWriter<'_> {
 }
 
 /// Returns the attempt of a conversation's initiator.
-fn attempt<A: Address>(conversation: &Conversation<A>, bits: u8) -> Attempt<A> {
+fn attempt<A: Address>(conversation: &Conversation<'_, A>, bits: u8) -> Attempt<A> {
     let forward = &conversation.forward;
     let spoke = if conversation.is_completed() { SPOKE } else { 0 };
     Attempt {

@@ -56,7 +56,7 @@ pub(super) struct Attempt<A> {
 impl<A: Address> Attempt<A> {
     /// Returns the attempt of a conversation's initiator, with the traffic of one direction.
     pub(super) fn of(
-        conversation: &Conversation<A>,
+        conversation: &Conversation<'_, A>,
         direction: &DirectionTotals,
         bits: u8,
     ) -> Attempt<A> {

@@ -112,7 +112,7 @@ impl<'a> AttemptWriter<'a> {
     }
 
     /// Writes an unsolicited reply, and the success of its initiator if it was a late answer.
-    fn unsolicited<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
+    fn unsolicited<A: Address>(&mut self, conversation: &Conversation<'_, A>) -> io::Result<()> {
         let &Conversation { initiator, responder, proto, port, sport, reverse, .. } = conversation;
         let is_bare = reverse.is_bare_reply();
         let mut bits = if proto != TCP || is_bare { 0 } else { STREAM };
@@ -126,12 +126,12 @@ impl<'a> AttemptWriter<'a> {
             port: sport,
             sport: port,
             spoke: false,
-            ..Attempt::of(conversation, &reverse, bits)
+            ..Attempt::of(conversation, reverse, bits)
         })?;
         // Of a check that was sampled, often only the SYN+ACK is there. The question may also have a forged source, so
         // that nothing is held against the initiator.
         if self.sampled && proto == TCP && reverse.accepts() {
-            let of_initiator = Attempt::of(conversation, &reverse, ACCEPTED);
+            let of_initiator = Attempt::of(conversation, reverse, ACCEPTED);
             self.write(&Attempt {
                 spoke: false,
                 flows: 0,
@@ -154,7 +154,7 @@ impl<'a> AttemptWriter<'a> {
 }
 
 impl Visitor for AttemptWriter<'_> {
-    fn conversation<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
+    fn conversation<A: Address>(&mut self, conversation: &Conversation<'_, A>) -> io::Result<()> {
         let &Conversation {
             initiator,
             responder,
@@ -174,7 +174,7 @@ impl Visitor for AttemptWriter<'_> {
             let attempt = Attempt {
                 proto: PROTOCOLS,
                 port: proto.into(),
-                ..Attempt::of(conversation, &forward, FAILED)
+                ..Attempt::of(conversation, forward, FAILED)
             };
             let is_attempt = outcome == Outcome::Unanswered && is_sure;
             return if is_attempt { self.write(&attempt) } else { Ok(()) };
@@ -211,10 +211,10 @@ impl Visitor for AttemptWriter<'_> {
                 if proto == TCP && forward.has_flags && forward.flags & SYN != 0 {
                     bits |= OPENED;
                 }
-                self.write(&Attempt::of(conversation, &forward, bits))
+                self.write(&Attempt::of(conversation, forward, bits))
             }
             Outcome::Unanswered | Outcome::Accepted | Outcome::Rejected => Ok(()),
-            Outcome::Partial => self.write(&Attempt::of(conversation, &forward, STREAM)),
+            Outcome::Partial => self.write(&Attempt::of(conversation, forward, STREAM)),
             Outcome::Unsolicited => self.unsolicited(conversation),
         }
     }

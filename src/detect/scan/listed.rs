@@ -52,7 +52,7 @@ impl<'a> ListedWriter<'a> {
     #[inline]
     pub(super) fn conversation<A: Address>(
         &mut self,
-        conversation: &Conversation<A>,
+        conversation: &Conversation<'_, A>,
     ) -> io::Result<()> {
         let Conversation { initiator, responder, forward, reverse, is_sure, outcome, .. } =
             conversation;
