@@ -1,5 +1,7 @@
 //! Outages: times in which hardly any inside host is answered, so that a missing answer says nothing about who asked.
 
+use std::net::IpAddr;
+
 use crate::conversation::{Address, AnswerRate, CLIENT_PORTS, Conversation, Outcome};
 use crate::detect::Site;
 use crate::finding::Side;
@@ -116,6 +118,16 @@ impl AnswersOfPart {
             && inward.hosts_without(outward) < INSIDERS * hosts;
         is_outage.then_some(hosts)
     }
+}
+
+/// Returns true if most of these targets are inside. An outage of the uplink is no reason that they do not answer.
+pub(super) fn are_inside(site: &Site, targets: impl Iterator<Item = IpAddr>) -> bool {
+    let (mut all, mut inside) = (0u64, 0u64);
+    for target in targets {
+        all += 1;
+        inside += u64::from(site.side(target) == Some(Side::Inside));
+    }
+    inside * 2 > all
 }
 
 /// Returns true if the packets may be the answers to questions that were not exported: without flags, from a low port to

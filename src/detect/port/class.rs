@@ -6,6 +6,7 @@ use super::evidence::{Busiest, Evidence};
 use super::memory::Slow;
 use super::swarm::SWARM;
 use crate::detect::judge::{Case, Class, DefaultLimit, MANY_WORKED, MOST, Measured};
+use crate::detect::outage::are_inside;
 use crate::detect::site_limits::SiteLimits;
 use crate::detect::threshold::{Measure, Threshold, percent};
 use crate::detect::traffic::Traffic;
@@ -288,13 +289,16 @@ impl PortCase<'_> {
     /// apply.
     fn few(&self, limit: u64) -> Option<u64> {
         let is_inside = self.side == Some(Side::Inside) && self.evidence.proto == TCP;
-        let is_heard = self.context.shows_answers() && !self.extra.is_outage;
+        let is_heard = self.context.shows_answers() && !self.is_cut_off();
         (is_inside && is_heard).then_some(few(limit))
     }
 
     /// Returns true if an outage may be the reason that nobody answers the source.
     pub(super) fn is_cut_off(&self) -> bool {
-        self.extra.is_outage && self.side == Some(Side::Inside)
+        let targets = || self.evidence.nets.iter().map(|net| net.host.net().addr());
+        self.extra.is_outage
+            && self.side == Some(Side::Inside)
+            && !are_inside(self.context.site, targets())
     }
 
     /// Returns true if the source does what no program does that is merely cut off, provided that many sources do

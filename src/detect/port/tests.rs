@@ -167,6 +167,9 @@ fn an_outage_is_one_although_hosts_inside_answer() {
         (100..100 + clients).flat_map(client).collect()
     };
     assert_eq!(both(&cut_off(9)), [""; 0]);
+    // It is no reason that hosts inside do not answer.
+    let inner: Vec<Flow> = (0..300).map(|n| ask(INSIDE, ours(n * 256), 445)).collect();
+    assert_eq!(both(&[cut_off(9), inner].concat()), ["spread 10.7.7.7 source"]);
     // Only those that are infected try to reach the outside, which the others do by a proxy.
     let by_proxy = |n: u32| {
         let there =

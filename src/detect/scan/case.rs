@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::evidence::Evidence;
 use crate::detect::judge::{Case, Class, JudgeContext, MANY_WORKED, MOST, Measured};
-use crate::detect::outage::Outage;
+use crate::detect::outage::{Outage, are_inside};
 use crate::detect::threshold::{Measure, percent};
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
@@ -60,7 +60,8 @@ impl ScanCase<'_> {
 
     /// Returns true if an outage may be the reason that nobody answers the source.
     pub(super) fn is_cut_off(&self) -> bool {
-        self.extra.is_cut_off(&self.context, self.host)
+        let targets = || self.evidence.nets.iter().map(|net| net.addr());
+        self.extra.is_cut_off(&self.context, self.host) && !are_inside(self.context.site, targets())
     }
 
     /// Returns the limit of a class for this source. It is ten times as high during an outage.

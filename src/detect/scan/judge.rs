@@ -19,6 +19,7 @@ use super::listed::{self, ListedHost};
 use super::memory::{self, Memory};
 use crate::conversation::{Active, Address, PairedFlows};
 use crate::detect::judge::{Case, Counts, JudgeContext, Measured, also, calibrate, explain};
+use crate::detect::outage::are_inside;
 use crate::detect::paper::Subnet;
 use crate::detect::spoke::marked;
 use crate::detect::threshold::{Measure, percent, why};
@@ -251,7 +252,8 @@ impl<'a> ScanJudge<'a> {
             return;
         }
         let context = self.context;
-        if self.facts.is_cut_off(&context, src) {
+        let targets = || attempts.iter().filter(|one| one.is_failed()).map(|one| one.dst.ip());
+        if self.facts.is_cut_off(&context, src) && !are_inside(context.site, targets()) {
             return;
         }
         let memory = self.memory.as_mut().filter(|_| context.silence_counts(proto));
@@ -319,7 +321,9 @@ impl<'a> ScanJudge<'a> {
         }
         for group in groups {
             let net = group.net.addr();
-            let is_cut_off = self.facts.is_cut_off(&self.context, net);
+            let targets = || group.sample.iter().map(|sample| sample.dip);
+            let is_cut_off = self.facts.is_cut_off(&self.context, net)
+                && !are_inside(self.context.site, targets());
             let limit = self.context.limits.of(GROUP, net).unwrap_or(group::ATTEMPTS);
             let measures = group.measures(limit, self.context.failed_share(50));
             if !is_cut_off && measures.iter().all(Measure::passes) {
