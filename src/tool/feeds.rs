@@ -116,7 +116,7 @@ impl FeedFile {
                 self.read = read(file, inside);
                 self.version = Some(version);
                 if let Ok(Contents { entries, names, .. }) = &self.read {
-                    let names = format_args!("{names} lines about names of hosts or files");
+                    let names = format!("{names} lines about names of hosts or files");
                     io.report.detail(format_args!("feed {path}: {entries} entries; {names}"));
                 }
             }
