@@ -37,7 +37,7 @@ mod verdict;
 mod visibility;
 
 pub use detector::Detector;
-pub use ignore::{Ignore, IgnoreError, parse_proto};
+pub use ignore::{Ignore, IgnoreError, parse_proto, proto_name};
 pub use limits_file::{SiteLimitError, classes};
 pub use routine::{LEAST_DAYS, Proposal, Routines};
 pub use site::Site;

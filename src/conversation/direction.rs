@@ -163,23 +163,20 @@ impl DirectionTotals {
         }
         let records = u64::from(answer.flows).max(1);
         let syn = answer.bytes / records;
-        if !answer.are_single(syn) || syn <= A::LEAST || self.packets % records != 0 {
+        if !answer.are_single(syn)
+            || syn <= A::LEAST
+            || self.packets < records
+            || self.packets % records != 0
+        {
             return false;
         }
-        let bare = (syn + A::LEAST, syn + 2 * A::LEAST);
-        let stamped = A::LEAST + TIMESTAMPS;
-        let has_room = syn >= stamped + SEGMENT_SIZE;
-        match (self.packets / records, self.bytes) {
-            (2, bytes) => {
-                bytes == records * bare.0 || (has_room && bytes == records * (syn + stamped))
-            }
-            (3, bytes) => {
-                bytes == records * bare.1
-                    || (has_room && bytes == records * (bare.0 + stamped))
-                    || (has_room && bytes == records * (syn + 2 * stamped))
-            }
-            _ => false,
-        }
+        let after = self.packets / records - 1;
+        let bytes = self.bytes.saturating_sub(records * syn);
+        let has_room = syn >= A::LEAST + TIMESTAMPS + SEGMENT_SIZE;
+        let most_stamped = if has_room { after } else { 0 };
+        (1..=2).contains(&after)
+            && (0..=most_stamped)
+                .any(|stamped| bytes == records * (after * A::LEAST + stamped * TIMESTAMPS))
     }
 
     /// Returns true if this direction of a TCP connection carries data in full segments, as a download or an upload

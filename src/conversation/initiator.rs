@@ -20,10 +20,10 @@ impl Unoriented {
     /// Returns the side that opened the conversation: 0 for the smaller address, 1 for the larger.
     ///
     /// TCP flags decide where they show it: the side that only sends SYN is the initiator, and so is the
-    /// side that only gets SYN+ACK or resets, or single packets of SYN+ACK. Without flags, the side that resets what
-    /// it opened is known by its sizes. Otherwise the side with the stronger service port ([`strength`]) is the
-    /// responder. If both ports are equally strong, the side with the earlier start is the initiator. Returns `None`
-    /// if that is equal too, or if only one direction was seen.
+    /// side that only gets SYN+ACK or resets, or single packets of SYN+ACK. Otherwise the side with the stronger service
+    /// port ([`strength`]) is the responder. If both ports are equally strong, the side that resets what it opened is
+    /// the initiator, which sizes show without flags, or else the side with the earlier start. Returns `None` if that is
+    /// equal too, or if only one direction was seen.
     pub(super) fn initiator<A: Address>(&self, proto: u8) -> Option<usize> {
         let [a, b] = &self.directions;
         if proto == TCP {
@@ -50,9 +50,6 @@ impl Unoriented {
                 {
                     return Some(side);
                 }
-                if own.may_reset_its_own::<A>(other) {
-                    return Some(side);
-                }
             }
         }
         let [first, second] = match (proto, self.ports) {
@@ -68,6 +65,13 @@ impl Unoriented {
             Ordering::Less => return Some(0),
             Ordering::Greater => return Some(1),
             Ordering::Equal => {}
+        }
+        if proto == TCP {
+            for (side, [own, other]) in [[a, b], [b, a]].into_iter().enumerate() {
+                if own.may_reset_its_own::<A>(other) {
+                    return Some(side);
+                }
+            }
         }
         if self.only_sender().is_some() || a.start == 0 || b.start == 0 {
             return None;

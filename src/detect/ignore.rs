@@ -97,6 +97,13 @@ pub fn parse_proto(text: &str) -> Option<u8> {
     }
 }
 
+/// Returns the name of a protocol as [`parse_proto`] reads it, or its number.
+pub fn proto_name(proto: u8) -> String {
+    let names = ["icmp", "tcp", "udp", "icmp6", "sctp"];
+    let name = names.into_iter().find(|name| parse_proto(name) == Some(proto));
+    name.map_or_else(|| proto.to_string(), str::to_owned)
+}
+
 impl Ignore {
     /// Returns true if a line matches the flow's source, destination, protocol and destination port.
     pub fn matches(&self, flow: &Flow) -> bool {
@@ -127,6 +134,15 @@ impl Exclusion for Ignore {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_protocol_reads_back_by_its_name() {
+        assert!((0..=255).all(|proto| parse_proto(&proto_name(proto)) == Some(proto)));
+        assert_eq!(
+            [1, 6, 17, 58, 132, 47].map(proto_name),
+            ["icmp", "tcp", "udp", "icmp6", "sctp", "47"]
+        );
+    }
 
     #[test]
     fn a_line_matches_its_own_flows_and_no_others() {

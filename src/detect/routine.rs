@@ -100,12 +100,19 @@ impl Routines {
     /// Adds the findings of a window.
     pub(super) fn learn(&mut self, window: Window, findings: &[Finding]) {
         let day = (window.start() / DAY) as u32;
-        let (first, last) = self.span.unwrap_or((day, day));
-        self.span = Some((first.min(day), last.max(day)));
+        let first = match self.span {
+            Some((first, last)) if last <= day => first,
+            // Windows are learned in order, so a later day was that of a wrong clock.
+            _ => {
+                self.days.clear();
+                day
+            }
+        };
+        self.span = Some((first, day));
         for finding in findings {
             self.add(window, day, finding);
         }
-        let oldest = last.max(day).saturating_sub(KEPT_DAYS - 1);
+        let oldest = day.saturating_sub(KEPT_DAYS - 1);
         self.days.retain(|_, days| {
             days.retain(|kept| kept.day >= oldest);
             !days.is_empty()
@@ -131,11 +138,7 @@ impl Routines {
         last.to = (window.start() % DAY) as u32 + window.seconds();
         last.targets = last.targets.max(finding.peers);
         last.has_more |= finding.more > 0;
-        let net = |host: &Host| match *host {
-            Host::Address(address) => IpNet::from(address),
-            Host::Prefix(net) => net,
-        };
-        last.nets.extend(finding.peer.iter().map(|peer| net(&peer.host)));
+        last.nets.extend(finding.peer.iter().map(|peer| peer.host.net()));
         last.nets = IpNet::aggregate(&last.nets);
         last.has_more |= last.nets.len() > MAX_NETS;
         last.nets.truncate(MAX_NETS);
@@ -284,6 +287,18 @@ mod tests {
         // Not any more; and not for a week.
         assert_eq!(after(&[&ansible, &ansible, &ansible, &[], &[], &[]]), []);
         assert_eq!(after(&[&ansible, &ansible, &[], &[], &[], &[], &[], &ansible]), []);
+    }
+
+    #[test]
+    fn days_of_a_wrong_clock_are_forgotten() {
+        let ansible = [finding("10.0.0.5", "horizontal", &["10.1.0.0/24"])];
+        let mut routines = Routines::default();
+        (5000..5003).for_each(|day| routines.learn(window(day, 12), &ansible));
+        assert_eq!((routines.proposals().len(), routines.span()), (1, 3));
+        (0..2).for_each(|day| routines.learn(window(day, 12), &ansible));
+        assert_eq!((routines.proposals().len(), routines.span()), (0, 2));
+        routines.learn(window(2, 12), &ansible);
+        assert_eq!((routines.proposals().len(), routines.span()), (1, 3));
     }
 
     #[test]

@@ -132,7 +132,14 @@ pub fn read<T: DeserializeOwned>(tool: &'static str, file: &[u8]) -> Result<T, S
         return Err(StateError::Checksum { at, found, expected: sum });
     }
     let content = |error: postcard::Error| StateError::Content { at, reason: error.to_string() };
-    postcard::from_bytes(&[body, &LACKING].concat()).map_err(content)
+    postcard::from_bytes(body)
+        .or_else(|error| match error {
+            postcard::Error::DeserializeUnexpectedEnd => {
+                postcard::from_bytes(&[body, &LACKING].concat())
+            }
+            error => Err(error),
+        })
+        .map_err(content)
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::detect::{Metric, Proposal};
+use crate::detect::{Metric, Proposal, proto_name};
 use crate::finding::{Host, Side};
-use crate::flow::{ICMP, ICMPV6, TCP, UDP};
 
 const COLUMNS: [&str; 10] =
     ["metric", "side", "seen", "p50", "p90", "p99", "p999", "max", "limit", "suggest"];
@@ -43,15 +42,8 @@ fn ignore_line(proposal: &Proposal) -> String {
     let net = proposal.net.map_or_else(|| "*".to_owned(), |net| Host::Prefix(net).text(false));
     let mut line = format!("{} {net}", proposal.host);
     if let Some(proto) = proposal.proto {
-        let name = match proto {
-            TCP => "tcp".to_owned(),
-            UDP => "udp".to_owned(),
-            ICMP => "icmp".to_owned(),
-            ICMPV6 => "icmp6".to_owned(),
-            number => number.to_string(),
-        };
         let port = proposal.port.map_or_else(|| "*".to_owned(), |port| port.to_string());
-        line.push_str(&format!(" {name}/{port}"));
+        line.push_str(&format!(" {}/{port}", proto_name(proto)));
     }
     line
 }

@@ -10,7 +10,7 @@ use super::forged::Sources;
 use super::source_traffic::{MAX_MINUTES, RETRIES, SourceTraffic};
 use super::traffic_sum::TrafficSum;
 
-/// The fewest sources of port scans or checks, and the fewest attempts of all of them, that are a flood of random ports instead
+/// The fewest sources of port scans or checks, and the fewest attempts of all of them, that are a flood instead
 /// ([`FailedAttempts::is_flood`]).
 const SCANNERS: u64 = 10;
 const SCANNERS_ATTEMPTS: u64 = 5000;
@@ -98,7 +98,7 @@ impl FailedAttempts {
         &self.largest
     }
 
-    /// Returns true if these port scans and checks are a flood of random ports: at least ten sources with 5000 attempts.
+    /// Returns true if these port scans and checks are a flood: at least ten sources with 5000 attempts.
     ///
     /// They remain one scan if all sources try the same ports, about as often as a scanner retries: that is
     /// one scanner that hides among forged sources (nmap -D).

@@ -163,7 +163,7 @@ impl Visitor for AttemptWriter<'_> {
 
 /// Returns the attempt of a conversation's initiator.
 fn attempt<A: Address>(conversation: &Conversation<'_, A>, bits: u8) -> Attempt<A> {
-    let forward = &conversation.forward;
+    let forward = conversation.forward;
     let spoke = if conversation.is_completed() { SPOKE } else { 0 };
     Attempt {
         src: conversation.initiator,

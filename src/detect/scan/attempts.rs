@@ -131,15 +131,8 @@ impl<'a> AttemptWriter<'a> {
         // Of a check that was sampled, often only the SYN+ACK is there. The question may also have a forged source, so
         // that nothing is held against the initiator.
         if self.sampled && proto == TCP && reverse.accepts() {
-            let of_initiator = Attempt::of(conversation, reverse, ACCEPTED);
-            self.write(&Attempt {
-                spoke: false,
-                flows: 0,
-                packets: 0,
-                bytes: 0,
-                flags: 0,
-                ..of_initiator
-            })?;
+            let (src, dst, bits) = (initiator, responder, ACCEPTED);
+            self.write(&Attempt { src, dst, proto, port, sport, bits, ..Attempt::default() })?;
         }
         // A reply that carries data answers a request of the window before. Of a sampled flow without flags that
         // is known if it has a packet longer than a reset.
